@@ -1,0 +1,1 @@
+"""Values and rules: no disk, process, clock, network or notebook."""
