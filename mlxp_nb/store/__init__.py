@@ -1,0 +1,1 @@
+"""Run directories on disk: made, written, read. The files are the truth."""

@@ -1,0 +1,1 @@
+"""What runs in the job: light imports only (the store and the core)."""
