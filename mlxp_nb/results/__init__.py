@@ -1,0 +1,1 @@
+"""Reading results: run directories as lazy tables, groups and curves."""
