@@ -1,0 +1,1 @@
+"""Tests that look at a real JupyterLab in headless Chromium."""
