@@ -18,7 +18,8 @@ from mlxp_nb.errors import RunError, SweepFailed
 from mlxp_nb.executors import Executor, executor
 from mlxp_nb.results.frame import RunFrame
 from mlxp_nb.results.reader import Reader
-from mlxp_nb.store import files, metrics, owner, rundir
+from mlxp_nb.store import files, owner, rundir
+from mlxp_nb.store import records as metric_records
 from mlxp_nb.store.index import Index
 
 __all__ = ["Sweep", "read_log", "sweep_folders"]
@@ -129,7 +130,7 @@ class Sweep:
         config = flatten(record.config) if record is not None else {}
         error = info.get("error") or {}
         message = f"{error['type']}: {error['message']}" if error else ""
-        said = metrics.last(record.path) if record and verdict.state is State.RUNNING else {}
+        said = metric_records.last(record.path) if record and verdict.state is State.RUNNING else {}
         sign = next((f"{key} {said[key]}" for key in _PROGRESS if key in said), "")
         return RunView(
             id=run_id,
@@ -143,7 +144,7 @@ class Sweep:
             error=message.splitlines()[0] if message else "",
             where=str(error.get("where") or ""),
             sign=sign,
-            heard=said.get(metrics.TIME),
+            heard=said.get(metric_records.TIME),
         )
 
     def when_over(self, callback: Callable[[], None]) -> None:

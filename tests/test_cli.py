@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mlxp_nb.store import metrics, rundir
+from mlxp_nb.store import records, rundir
 from tests.support import MAIN, git, make_project, write
 
 
@@ -41,7 +41,7 @@ def test_a_grid_runs_one_after_the_other_in_place(folder: Path, words: tuple[str
     assert done.returncode == 0, done.stderr
     assert done.stdout == "".join(f"seeded {s}\nvalue first\n" for s in (0, 0, 1, 1))
     assert seeds(folder) == [0, 0, 1, 1]
-    assert metrics.read(folder / "logs/1", "train").rows[0]["loss"] == 10.0
+    assert records.read(folder / "logs/1", "train").rows[0]["loss"] == 10.0
     info = rundir.read(folder / "logs", 1).info
     assert (info["status"], info["work_dir"]) == ("COMPLETE", str(folder))
     assert info["snapshot"]["mode"] == "in_place"
@@ -171,7 +171,7 @@ def test_an_mlxp_script_runs_unchanged(folder: Path) -> None:
     )
     done = main(folder, "optimizer.lr=10.,1.", "seed=1,2")
     assert done.returncode == 0, done.stderr
-    rows = metrics.read(folder / "logs/4", "train").rows
+    rows = records.read(folder / "logs/4", "train").rows
     assert [row["epoch"] for row in rows] == [0, 1, 2]
 
 

@@ -121,8 +121,7 @@ def _of_line(line: str, number: int) -> list[Override]:
     end = _end(line)
     starts = _starts(line, end)
     overrides = [
-        Override(line[at:until].strip(), line, number, at)
-        for at, until in pairwise([*starts, end])
+        Override(line[at:until].strip(), line, number, at) for at, until in pairwise([*starts, end])
     ]
     for override in overrides:
         if not _KEYED.match(override.text):

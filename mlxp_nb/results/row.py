@@ -14,9 +14,9 @@ from mlxp_nb.core.keys import Fields, Key, UnknownKeyError, resolve
 from mlxp_nb.core.reductions import reduce_metric
 from mlxp_nb.core.run import RunRecord
 from mlxp_nb.core.status import State, Verdict
-from mlxp_nb.store import artifacts, metrics, owner
+from mlxp_nb.store import artifacts, owner, records
 from mlxp_nb.store.artifacts import Entry
-from mlxp_nb.store.metrics import Records
+from mlxp_nb.store.records import Records
 
 __all__ = ["LazyArtifact", "Row", "Run"]
 
@@ -157,13 +157,13 @@ class Run(Row):
     @cached_property
     def lazy(self) -> tuple[str, ...]:
         """``train.loss``, …, then ``artifact.<type>.<name>``."""
-        columns = [f"{n}.{key}" for n in self._files for key in metrics.keys(self.path, n)]
+        columns = [f"{n}.{key}" for n in self._files for key in records.keys(self.path, n)]
         return (*columns, *self._artifacts)
 
     @cached_property
     def _files(self) -> tuple[str, ...]:
         """Stems of its metric files."""
-        return tuple(metrics.names(self.path))
+        return tuple(records.names(self.path))
 
     @cached_property
     def _artifacts(self) -> dict[str, LazyArtifact]:
@@ -210,7 +210,7 @@ class Run(Row):
     def _read(self, name: str) -> Records:
         """Read a metric file; one that cannot be read hides no other."""
         try:
-            return metrics.read(self.path, name)
+            return records.read(self.path, name)
         except OSError as error:
             logger.warning("metrics/%s.json of run %s: %s", name, self.id, error)
             return Records()

@@ -13,7 +13,7 @@ import yaml
 
 from mlxp_nb.core.run import RunPaths
 from mlxp_nb.errors import InvalidKeyError, MetricError
-from mlxp_nb.store import metrics
+from mlxp_nb.store import records as reading
 from mlxp_nb.store.metrics import MetricFile
 
 
@@ -36,8 +36,8 @@ def log(run: Path, *records: dict[str, Any], name: str = "train") -> None:
 
 def rows(run: Path, name: str = "train") -> list[dict[str, Any]]:
     return [
-        {key: value for key, value in row.items() if key != metrics.TIME}
-        for row in metrics.read(run, name).rows
+        {key: value for key, value in row.items() if key != reading.TIME}
+        for row in reading.read(run, name).rows
     ]
 
 
@@ -124,7 +124,7 @@ def test_a_line_half_written_waits_for_its_end(tmp_path: Path) -> None:
     path = tmp_path / "metrics" / "train.json"
     path.write_bytes(path.read_bytes() + b'{"x": 2')
     assert rows(tmp_path) == [{"x": 1}]
-    assert metrics.read(tmp_path, "train").damaged == 0
+    assert reading.read(tmp_path, "train").damaged == 0
 
 
 def test_a_torn_line_is_fenced_off_by_the_next_attempt(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_torn_line_is_fenced_off_by_the_next_attempt(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() + b'{"x": 2')
     log(tmp_path, {"x": 3})
     assert rows(tmp_path) == [{"x": 1}, {"x": 3}]
-    assert metrics.read(tmp_path, "train").damaged == 1
+    assert reading.read(tmp_path, "train").damaged == 1
 
 
 @pytest.mark.parametrize("bad", [b"garbage", b"[1]", b"\xff\xfe", b'{"a": ', b"[" * 100_000])
@@ -143,7 +143,7 @@ def test_a_damaged_line_hides_no_other(tmp_path: Path, bad: bytes) -> None:
     path.write_bytes(path.read_bytes() + bad + b"\n")
     log(tmp_path, {"x": 2})
     assert rows(tmp_path) == [{"x": 1}, {"x": 2}]
-    assert metrics.read(tmp_path, "train").damaged == 1
+    assert reading.read(tmp_path, "train").damaged == 1
 
 
 def test_a_write_the_disk_refuses_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -174,21 +174,21 @@ def test_columns_are_noted_for_mlxp_and_found_without_the_note(tmp_path: Path) -
     note = tmp_path / "metrics" / ".keys" / "train.yaml"
     assert yaml.safe_load(note.read_text()) == {"x": "", "y": ""}
     note.unlink()
-    assert metrics.keys(tmp_path, "train") == ["x", "y"]
+    assert reading.keys(tmp_path, "train") == ["x", "y"]
 
 
 def test_names_are_those_of_the_files(tmp_path: Path) -> None:
     log(tmp_path, {"x": 1}, name="train")
     log(tmp_path, {"x": 1}, name="a.b")
-    assert metrics.names(tmp_path) == ["a.b", "train"]
-    assert metrics.names(tmp_path / "none") == []
+    assert reading.names(tmp_path) == ["a.b", "train"]
+    assert reading.names(tmp_path / "none") == []
 
 
 def test_the_last_record_is_the_newest_of_all_files(tmp_path: Path) -> None:
-    assert metrics.last(tmp_path) == {}
+    assert reading.last(tmp_path) == {}
     log(tmp_path, {"x": 1}, name="train")
     log(tmp_path, {"epoch": 7}, name="test")
-    assert metrics.last(tmp_path)["epoch"] == 7
+    assert reading.last(tmp_path)["epoch"] == 7
 
 
 def test_a_closed_file_can_be_closed_again(tmp_path: Path) -> None:

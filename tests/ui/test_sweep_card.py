@@ -193,7 +193,7 @@ def test_a_failing_cancel_says_so(scene: Scene) -> None:
 
 
 def test_a_question_nobody_knows_is_answered(scene: Scene) -> None:
-    assert scene.ask("veiw")["error"].endswith("hint: did you mean 'view'?")
+    assert scene.ask("vieww")["error"].endswith("hint: did you mean 'view'?")
 
 
 def test_a_failure_prints_nothing_into_the_cell_that_runs() -> None:
