@@ -5,6 +5,8 @@ PYTEST_ARGS ?=
 
 # Relative, so that a path with spaces does no harm.
 PY := .venv/bin/python
+# JupyterLab wants to be told that it may be run by root, as in a container.
+AS_ROOT = $(shell [ "$$(id -u)" != 0 ] || echo --allow-root)
 
 .PHONY: help demo lab test lint types bench clean
 
@@ -23,8 +25,8 @@ demo:
 	@$(PY) notebooks/demo.py
 
 lab:
-	@.ci/install lab
-	$(PY) -m jupyter lab notebooks/quickstart.ipynb
+	@.ci/install demo,lab
+	$(PY) -m jupyter lab $(AS_ROOT) notebooks/quickstart.ipynb
 
 test:
 	@.ci/install test

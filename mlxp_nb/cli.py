@@ -15,7 +15,8 @@ from mlxp_nb.core.status import State
 from mlxp_nb.core.sweep import Override, SweepPlan
 from mlxp_nb.core.target import parse_target
 from mlxp_nb.errors import MlxpError, RunError, SweepFailed, UnknownNameError
-from mlxp_nb.project import Prepared, Project, in_place
+from mlxp_nb.prepare import Prepared, allocate, describe, in_place
+from mlxp_nb.project import Project
 from mlxp_nb.store import rundir
 from mlxp_nb.sweeps import Sweep, read_log
 from mlxp_nb.worker.context import Context
@@ -61,14 +62,14 @@ def launch_script(
         if any(parsed[name] is not None for name in ("jobs", "snapshot", "on")):
             _launch(project, plan)
             return
-        prepared = in_place(project, plan, config_path)
+        prepared = in_place(project.root, plan, config_path)
         if prepared.grid.configurations[0].settings["use_version_manager"]:
             _launch(project, plan)
             return
     except MlxpError as error:
         raise SystemExit(_say(error)) from None
     for configuration in prepared.grid.configurations:
-        _run(task, seeding_function, project, prepared, configuration)
+        _run(task, seeding_function, prepared, configuration)
 
 
 def _say(error: MlxpError) -> int:
@@ -94,16 +95,14 @@ def _plan(parsed: Parsed, script: Path) -> SweepPlan:
 def _run(
     task: Callable[[Context], Any],
     seeding_function: Callable[[Any], None] | None,
-    project: Project,
     prepared: Prepared,
     configuration: Configuration,
 ) -> None:
     """One run in this process; what it raises goes on to the terminal."""
     if not configuration.settings["use_logger"]:
-        _run_unlogged(task, seeding_function, project, prepared, configuration)
+        _run_unlogged(task, seeding_function, prepared, configuration)
         return
-    info = project.describe(prepared, None)
-    record = project.allocate(prepared, configuration, info)
+    record = allocate(prepared, configuration, describe(prepared))
     to_files = configuration.settings["logger"]["log_streams_to_file"]
     session = Session(record.paths, (prepared.places.project_dir,))
     try:
@@ -120,12 +119,11 @@ def _run(
 def _run_unlogged(
     task: Callable[[Context], Any],
     seeding_function: Callable[[Any], None] | None,
-    project: Project,
     prepared: Prepared,
     configuration: Configuration,
 ) -> None:
     """A run that leaves nothing behind (MLXP's ``use_logger: false``)."""
-    info = project.describe(prepared, None)
+    info = describe(prepared)
     call(
         task,
         seeding_function,

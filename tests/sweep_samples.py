@@ -79,6 +79,13 @@ def _run(run_id: int, i: int, values: tuple[str, str, str], now: float) -> RunVi
     return replace(run, state=State.PENDING, host="", evidence="waits for a free place")
 
 
+def put(path: Path, value: object) -> None:
+    """Write JSON that another process reads whole."""
+    aside = path.with_suffix(".aside")
+    aside.write_text(json.dumps(value), encoding="utf-8")
+    aside.replace(path)
+
+
 class SteppedSweep:
     """Six runs that go on by one step each time the test writes a number into a file.
 
@@ -102,8 +109,7 @@ class SteppedSweep:
 
     def cancel(self, ids: tuple[int, ...]) -> None:
         """Remember what was to be cancelled."""
-        text = json.dumps([*self.cancelled, *ids])
-        (self.folder / "cancelled.json").write_text(text, encoding="utf-8")
+        put(self.folder / "cancelled.json", [*self.cancelled, *ids])
 
     def log(self, run_id: int) -> str:
         """What the run printed."""

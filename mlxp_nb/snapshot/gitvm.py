@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +81,8 @@ class GitVM:
         if file.is_file():
             return file.read_text(encoding="utf-8").splitlines()
         if self.compute_requirements:
+            import importlib.metadata  # as long to import as all the rest of this room
+
             installed = importlib.metadata.distributions()
             return sorted({f"{found.name}=={found.version}" for found in installed})
         return ["UNKNOWN"]

@@ -78,6 +78,7 @@ class SweepCard(anywidget.AnyWidget):
         self._is_seen = False
         self._last = view()
         super().__init__(state=_shown(self._last), shapes=shapes_json())
+        _leave_routing_to_the_page(self.comm)
         self.on_msg(self._receive)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -107,6 +108,7 @@ class SweepCard(anywidget.AnyWidget):
             except Exception as error:  # noqa: BLE001 - shown in the card, and the kernel goes on
                 reply = {"error": self._failed(asked, error)}
             self.send({"to": asked, **reply})
+            _leave_routing_to_the_page(self.comm)
 
     def _answer(self, content: Mapping[str, Any]) -> Reply:
         """The reply to a question, by its kind.
@@ -165,6 +167,16 @@ class SweepCard(anywidget.AnyWidget):
             logger.warning("%s: %s", asked, text, exc_info=error)
         self._failures[asked] = text
         return clean(text)
+
+
+def _leave_routing_to_the_page(comm: Any) -> None:
+    """Let the next question be answered where the page sends it: beside the cells.
+
+    ipykernel 7 hands a question on to the shell that wrote last to its comm. The cell that made
+    the card did, so the first question would wait for the end of the cells that run after it.
+    """
+    if hasattr(comm, "_reply_subshell_id"):
+        del comm._reply_subshell_id
 
 
 def _shown(view: SweepView, open_ids: Sequence[int] = ()) -> dict[str, Any]:

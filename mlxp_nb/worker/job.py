@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxp_nb.core.run import RunPaths
-from mlxp_nb.errors import SnapshotError, TargetError
+from mlxp_nb.errors import TargetError
 from mlxp_nb.store import files, imports, tree
 from mlxp_nb.worker.session import Session, capture
 
@@ -90,13 +90,7 @@ def _enter_snapshot(snapshot: dict[str, Any], script_dir: Path) -> None:
         The tree is not the recorded one, or a module would come from elsewhere.
     """
     folder, live = Path(snapshot["path"]), Path(snapshot["repository"])
-    report = tree.verify(folder, snapshot["tree"])
-    wrong = [*report.changed, *report.missing]
-    if wrong:
-        raise SnapshotError(
-            f"the snapshot {snapshot['tree'][:7]} was changed: {', '.join(wrong[:5])}",
-            f"delete {folder} and launch again: it is made anew",
-        )
+    report = tree.require(folder, snapshot["tree"])
     if report.strays:
         snapshot["strays"] = list(report.strays[:STRAYS_NAMED])
     # Compiled files of frozen sources can be shared; the tree itself is read-only.

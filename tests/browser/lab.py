@@ -213,6 +213,11 @@ def start_cell(page: Page, index: int) -> None:
     _command_of_lab(page, "notebook:run-cell", "void")
 
 
+def start_all(page: Page) -> None:
+    """Run all cells; do not wait."""
+    _command_of_lab(page, "notebook:run-all-cells", "void")
+
+
 def run_all(page: Page) -> None:
     """Run all cells and wait for their end."""
     _command_of_lab(page, "notebook:run-all-cells")

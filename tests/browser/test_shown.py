@@ -20,10 +20,12 @@ from tests.browser.lab import (
     run_cell,
     save,
     set_theme,
+    start_all,
     start_cell,
     wait_until,
     write_notebook,
 )
+from tests.sweep_samples import put
 
 pytestmark = pytest.mark.browser
 
@@ -50,8 +52,7 @@ class Sweep:
 
     def step(self, n: int, **more: str) -> None:
         """Let it go on to a step."""
-        text = json.dumps({"step": n, **more})
-        (self.folder / "step.json").write_text(text, encoding="utf-8")
+        put(self.folder / "step.json", {"step": n, **more})
 
     @property
     def cancelled(self) -> list[int]:
@@ -245,6 +246,20 @@ def test_a_busy_kernel_answers_all_the_same(notebook: Page, sweep: Sweep) -> Non
     sweep.step(4)
     expect(shown).to_contain_text("3 of 6 complete", timeout=4000)
     expect(notebook.locator(".jp-InputPrompt").nth(2)).to_contain_text("*")
+
+
+def test_in_a_notebook_run_at_once_the_card_lives_while_the_next_cell_waits(
+    lab: str, page: Page, sweep: Sweep
+) -> None:
+    cells = [f"{SETUP}\nsweep = SteppedSweep(Path())", CARD, "time.sleep(12)"]
+    write_notebook(sweep.folder / "all.ipynb", cells)
+    open_notebook(page, lab, f"{sweep.folder.name}/all.ipynb")
+    start_all(page)
+    waits = page.locator(".jp-InputPrompt").nth(2)
+    expect(card(page)).to_contain_text("0 of 6 complete")
+    sweep.step(4)
+    expect(card(page)).to_contain_text("3 of 6 complete", timeout=6000)
+    expect(waits).to_contain_text("*")
 
 
 def test_when_the_kernel_is_gone_the_card_says_how_to_go_on(notebook: Page) -> None:

@@ -78,7 +78,8 @@ class Job:
 
     @property
     def packages(self) -> Path:
-        return Path(sysconfig.get_path("purelib", "venv", {"base": str(self.venv)}))
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        return self.venv / "lib" / version / "site-packages"
 
     def run(
         self, code: str, *, env: dict[str, str] | None = None, workdir: Path | None = None

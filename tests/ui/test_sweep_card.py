@@ -35,6 +35,7 @@ class Wire(BaseComm):
         super().__init__()
 
     def publish_msg(self, msg_type: str, data: Any = None, *_: Any, **__: Any) -> None:
+        self._reply_subshell_id = None  # as the comms of ipykernel 7 do
         if msg_type == "comm_msg":
             self.sent.append(json.loads(json.dumps(data)))
 
@@ -94,6 +95,11 @@ def test_the_kernel_sends_nothing_by_itself(scene: Scene) -> None:
     assert scene.wire.sent == []
     scene.ask("view")
     assert len(scene.wire.sent) == 1
+
+
+def test_the_page_decides_on_which_shell_it_is_answered(scene: Scene) -> None:
+    scene.ask("view")
+    assert not hasattr(scene.wire, "_reply_subshell_id")
 
 
 def test_the_end_is_kept_for_a_page_that_is_opened_again(scene: Scene) -> None:

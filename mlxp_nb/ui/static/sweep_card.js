@@ -4,7 +4,7 @@
 const SVG = "http://www.w3.org/2000/svg";
 const POLL_MS = 1000;
 const STALE_S = 4; // three questions without an answer, and the one under way
-const RETRY_MS = 10000; // a kernel that is silent is asked this seldom
+const RETRY_MS = [2000, 4000, 10000]; // a kernel that is silent is asked ever more seldom
 const SAY_MS = 10000; // a screen reader hears the counts at most this often
 
 // ---------------------------------------------------------------- nodes
@@ -521,7 +521,8 @@ class Poll {
     this.model = model;
     this.card = new Card(model.get("shapes"), (kind, more) => this.ask(kind, more));
     this.seen = false;
-    this.waiting = 0;
+    this.waiting = 0; // when the question was asked that has no answer yet
+    this.tries = 0;
     const state = model.get("state");
     this.take(state, Math.max(Date.now() / 1000 - state.taken, 0));
     el.append(this.card.root);
@@ -552,13 +553,16 @@ class Poll {
   }
 
   tick() {
-    const silence = performance.now() - this.waiting;
-    if (!this.waiting || silence > RETRY_MS) this.ask("view");
+    const patience = RETRY_MS[Math.min(this.tries, RETRY_MS.length) - 1] ?? 0;
+    if (!this.waiting || performance.now() - this.waiting > patience) this.ask("view");
     this.refresh();
   }
 
   ask(kind, more = {}) {
-    if (kind === "view") this.waiting = performance.now();
+    if (kind === "view") {
+      this.tries = this.waiting ? this.tries + 1 : 1;
+      this.waiting = performance.now();
+    }
     const theme = document.body.dataset.jpThemeLight === "false" ? "dark" : "light";
     try {
       this.model.send({ ask: kind, logs: [...this.card.logs], theme, ...more });
@@ -591,7 +595,7 @@ class Poll {
 
   refresh() {
     if (this.gone) return;
-    const silent = this.waiting && performance.now() - this.waiting > STALE_S * 1000;
+    const silent = this.tries > 1 && this.waiting;
     this.card.fresh((performance.now() - this.taken) / 1000, silent, this.ended);
   }
 
