@@ -6,7 +6,7 @@ import subprocess
 import textwrap
 from pathlib import Path
 
-MAIN = '''
+MAIN = """
 import mlxp_nb as mlxp
 from helper import VALUE
 
@@ -23,7 +23,7 @@ def main(ctx):
 
 if __name__ == "__main__":
     main()
-'''
+"""
 
 CONFIG = """
 defaults:
