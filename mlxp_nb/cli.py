@@ -141,6 +141,9 @@ def _launch(project: Project, plan: SweepPlan) -> None:
     """
     sweep = project.launch(plan)
     sys.stdout.write(f"sweep {sweep.id}: {len(sweep)} runs in {sweep.log_dir}\n")
+    view = sweep.view()
+    if view.policy in ("unversioned", "in_place"):
+        sys.stderr.write(f"mlxp_nb: the code is not frozen ({view.dirty})\n")
     try:
         _follow(sweep)
     except KeyboardInterrupt:

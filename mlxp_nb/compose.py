@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import tempfile
 import threading
@@ -85,12 +86,14 @@ def read_mlxp_settings(config_dir: Path, overrides: Sequence[Override] = ()) -> 
 
         dotted: Any = OmegaConf.to_container(OmegaConf.from_dotlist(over))
         given = _merged(given, dotted["mlxp"])
-    return mlxp_settings(given, "the settings mlxp.*" if over else "configs/mlxp.yaml")
+    file = os.path.relpath(config_dir / "mlxp.yaml")
+    return mlxp_settings(given, "the settings mlxp.*" if over else file)
 
 
 def read_project_settings(config_dir: Path) -> ProjectSettings:
     """Our settings of a project, from ``mlxp_nb.yaml`` of its configuration folder."""
-    return project_settings(_read_fields(config_dir / "mlxp_nb.yaml"))
+    path = config_dir / "mlxp_nb.yaml"
+    return project_settings(_read_fields(path), os.path.relpath(path))
 
 
 def _read_fields(path: Path) -> Mapping[str, Any]:
@@ -230,7 +233,7 @@ class _Composer:
         """Find a misspelt key before anything is composed, with the nearest one that exists."""
         groups = self._groups()
         for override in overrides:
-            if override.text.startswith(("+", "mlxp.")) or "/" in override.key:
+            if override.text.lstrip("+").startswith("mlxp.") or "/" in override.key:
                 continue
             if override.key in groups and not override.text.startswith("~"):
                 self._check_choices(override, groups[override.key])
@@ -322,6 +325,11 @@ class _Composer:
             return ConfigError(f"the configuration cannot be composed: {_brief(message)}", _MEND)
         override = cell.override
         place = {"text": override.source or override.text, "line": override.line}
+        if override.key in self._groups() and message.startswith("Could not override"):
+            return override.error(
+                f"{override.key} is a config group that the defaults do not name",
+                f"write +{override.text}, or add '- {override.key}: …' to the defaults",
+            )
         if message.startswith("Could not override") or "does not exist" in message:
             return UnknownNameError(
                 "key",

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from mlxp_nb.core.run import RunRecord
 from mlxp_nb.core.settings import POLICIES, ProjectSettings
 from mlxp_nb.core.status import Status
 from mlxp_nb.core.sweep import SweepPlan
-from mlxp_nb.core.target import CONFIG_PATH, Target, config_path_of
+from mlxp_nb.core.target import CONFIG_PATH, Target, check_function, config_path_of
 from mlxp_nb.errors import ConfigError, SnapshotError, TargetError, UnknownNameError, closest
 from mlxp_nb.executors import Executor, executor
 from mlxp_nb.snapshot import Policy, Snapshot, SnapshotSettings
@@ -83,6 +84,13 @@ class Prepared:
         return "in_place" if self.taken.root is not None else "unversioned"
 
     @property
+    def warning(self) -> str:
+        """What the user must know of code that is not frozen; empty when it is."""
+        if self.mode == "unversioned":
+            return "no Git repository: later edits reach the runs"
+        return "" if self.mode == "snapshot" else "in place: later edits reach the runs"
+
+    @property
     def workdir(self) -> Path:
         """The working directory of its runs."""
         if self.tree_dir is None:
@@ -114,6 +122,11 @@ def prepare(root: Path, plan: SweepPlan, *, config_path: str | None = None) -> P
         raise UnknownNameError("snapshot policy", name, POLICIES)
     policy = Policy(name)
     taken = _take(places, settings, policy)
+    if plan.policy not in (None, Policy.OFF.value) and taken.tree is None:
+        raise SnapshotError(
+            f"there is no Git repository at {root}, so nothing can be frozen",
+            "git init, or run in place: leave out --snapshot",
+        )
     tree_dir = None
     if taken.tree is not None and policy is not Policy.OFF:
         tree_dir = snapshot.materialise(
@@ -156,8 +169,18 @@ def _source(root: Path, target: Target) -> Path:
     """
     for path in target.source_paths():
         if (root / path).is_file():
-            return Path(os.path.normpath(root / path))
+            source = Path(os.path.normpath(root / path))
+            if not target.is_script:
+                function = target.text.partition(":")[2]
+                check_function(source.read_text(encoding="utf-8"), path, function)
+            return source
     if not target.is_script:
+        module = target.text.partition(":")[0]
+        if find_spec(module.partition(".")[0]) is None:
+            raise TargetError(
+                f"there is no module {module} in {root}, and none is installed",
+                "name a module that exists: package.module:function",
+            )
         return root / target.source_paths()[0]
     folder = (root / target.text).parent
     scripts = [p.name for p in folder.glob("*.py")] if folder.is_dir() else []
@@ -256,6 +279,7 @@ def describe(
             "mode": prepared.mode,
             "path": str(prepared.tree_dir) if prepared.tree_dir is not None else None,
             "link": list(prepared.settings.link),
+            "settings": _settings_file(places),
         },
         "environment": environment.describe(packages),
     }
@@ -263,6 +287,11 @@ def describe(
         size = len(prepared.grid.configurations)
         info["sweep"] = {"id": sweep_id, "name": plan.name, "size": size}
     return info
+
+
+def _settings_file(places: Places) -> str:
+    """Our settings file, as the user would open it."""
+    return os.path.relpath(places.config_dir / "mlxp_nb.yaml", places.project_dir)
 
 
 def allocate(

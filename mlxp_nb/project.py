@@ -187,7 +187,7 @@ def _write_sweep(
                 "detail": where.describe(),
             },
             "policy": prepared.mode if prepared.mode != "snapshot" else prepared.taken.policy.value,
-            "dirty": prepared.taken.describe(),
+            "dirty": prepared.warning or prepared.taken.describe(),
             "snapshot": prepared.taken.as_info(),
             "project_dir": str(root),
             "shown_log_dir": str(shown),

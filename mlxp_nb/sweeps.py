@@ -207,8 +207,10 @@ class Sweep:
         named = sorted(hint for hint in hints if hint)
         raise SweepFailed("\n".join(lines), "; ".join([*named[:3], hint]), bad)
 
-    def cancel(self, run_ids: Sequence[int] | None = None) -> None:
+    def cancel(self, run_ids: int | Sequence[int] | None = None) -> None:
         """End runs, all that have not ended unless some are named; they write their own end."""
+        if isinstance(run_ids, int):
+            run_ids = (run_ids,)
         wanted = self.runs if run_ids is None else tuple(run_ids)
         for run_id in wanted:
             if run_id not in self.runs:

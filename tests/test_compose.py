@@ -77,6 +77,17 @@ def test_a_grid_has_as_many_configurations_as_it_says(configs: Path, text: str, 
     assert len(compose(configs, parse_overrides(text)).configurations) == count
 
 
+def test_a_group_outside_the_defaults_says_how_to_add_it(configs: Path) -> None:
+    write(configs, {"data/small.yaml": "size: 1\n"})
+    with pytest.raises(SweepSyntaxError, match="the defaults do not name") as caught:
+        compose(configs, parse_overrides("data=small"))
+    assert "+data=small" in caught.value.hint
+    assert config_of(configs, "+data=small")["data"] == {"size": 1}
+    with pytest.raises(UnknownNameError) as misspelt:
+        compose(configs, parse_overrides("+data=smal"))
+    assert misspelt.value.hint == "did you mean 'small'?"
+
+
 def test_interpolations_are_resolved_in_each_run(configs: Path) -> None:
     grid = compose(configs, parse_overrides("seed=1,2"))
     assert [c.config["twice"] for c in grid.configurations] == [1, 2]

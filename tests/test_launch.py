@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from mlxp_nb.core.status import State
-from mlxp_nb.errors import MlxpError, RunError, SweepFailed
+from mlxp_nb.errors import MlxpError, RunError, SnapshotError, SweepFailed
 from mlxp_nb.project import Project, open_sweep
 from mlxp_nb.store import files, rundir
 from mlxp_nb.store.owner import Identity, is_alive
@@ -318,6 +318,20 @@ def test_outside_a_repository_it_runs_in_place_and_says_so(
     snapshot = info(root)["snapshot"]
     assert (snapshot["mode"], snapshot["tree"]) == ("unversioned", None)
     assert (sweep.view().policy, sweep.view().snapshot) == ("unversioned", "none")
+    assert "later edits reach the runs" in sweep.view().dirty
+
+
+@pytest.mark.parametrize("policy", ["worktree", "head", "strict"])
+def test_outside_a_repository_a_snapshot_that_was_asked_for_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    root = make_project(tmp_path / "plain", commit=False)
+    (root / ".git").rename(tmp_path / "unused")
+    monkeypatch.chdir(root)
+    with pytest.raises(SnapshotError) as caught:
+        launch("seed=1", policy=policy)
+    assert "git init" in caught.value.hint
+    assert not (root / "logs").exists()
 
 
 def test_policy_off_runs_in_place(folder: Path) -> None:
@@ -382,6 +396,9 @@ def test_a_script_that_cannot_be_imported_fails_with_its_traceback(folder: Path)
         pytest.param("main.py", "", {"policy": "haed"}, "policy", "head", id="policy"),
         pytest.param("main.py", "mlxp.use_scheduler=true", {}, "use_scheduler", "--on", id="mlxp"),
         pytest.param("helper.py", "", {}, "no launched function", "@mlxp_nb.launch", id="plain"),
+        pytest.param("main.py:main", "", {}, "script and a function", "main:main", id="both"),
+        pytest.param("nowhere.x:f", "", {}, "no module nowhere.x", "module:function", id="module"),
+        pytest.param("helper:VALU", "", {}, "no function 'VALU'", "'VALUE'", id="function"),
     ],
 )
 def test_bad_input_leaves_nothing_behind(

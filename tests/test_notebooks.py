@@ -79,7 +79,9 @@ def test_the_demo_runs_a_sweep_of_which_every_run_completes(clone: Path) -> None
     assert "12 of 12 complete" in html
     assert html.count("<table") >= 2
     assert any("image/svg+xml" in out for out in shown)
-    assert "<svg" in page.read_text(encoding="utf-8")
+    whole_page = page.read_text(encoding="utf-8")
+    assert "12 of 12 complete" in whole_page
+    assert 'data-mime-type="image/svg+xml"' in whole_page
     # ... and a clone in which Git sees nothing new but the snapshot's name.
     assert git(clone, "status", "--porcelain") == ""
     assert len(git(clone, "for-each-ref", "refs/mlxp/snapshots").splitlines()) == 1

@@ -50,6 +50,8 @@ class Option:
     def show(self) -> str:
         """As it is typed."""
         value = f" {self.value}" if self.value else ""
+        if self.bare is not None:
+            value = f"[={self.value}]"
         return f"{', '.join(self.flags)}{value}"
 
 

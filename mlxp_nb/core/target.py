@@ -6,9 +6,9 @@ import ast
 import re
 from dataclasses import dataclass
 
-from mlxp_nb.errors import TargetError
+from mlxp_nb.errors import TargetError, closest
 
-__all__ = ["CONFIG_PATH", "Target", "config_path_of", "parse_target"]
+__all__ = ["CONFIG_PATH", "Target", "check_function", "config_path_of", "parse_target"]
 
 CONFIG_PATH = "configs"
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
@@ -55,8 +55,14 @@ def parse_target(text: str) -> Target:
     TargetError
         It is neither a script nor ``package.module:function``.
     """
-    if text.endswith(".py") or _FUNCTION.fullmatch(text):
+    if text.endswith(".py") or (_FUNCTION.fullmatch(text) and ".py:" not in text):
         return Target(text)
+    if ".py:" in text:
+        script, _, function = text.partition(".py:")
+        raise TargetError(
+            f"{text!r} names a script and a function at once",
+            f"write {script}.py, or {script.replace('/', '.')}:{function}",
+        )
     raise TargetError(
         f"{text!r} is not something that can be run",
         "name a script (main.py) or a function (package.module:train)",
@@ -97,6 +103,35 @@ def config_path_of(source: str, filename: str) -> str:
         f"{filename} has no launched function",
         'put @mlxp_nb.launch(config_path="configs") above its main function',
     )
+
+
+def check_function(source: str, filename: str, name: str) -> None:
+    """Raise when a module does not define or import a function of that name.
+
+    Raises
+    ------
+    TargetError
+        With the nearest name that it has.
+    """
+    try:
+        module = ast.parse(source, filename)
+    except SyntaxError:
+        return  # the run says it, with its traceback
+    found: set[str] = set()
+    for node in ast.walk(module):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            found.update(alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+    first = name.partition(".")[0]
+    if first not in found and "*" not in found:
+        near = closest(first, found)
+        raise TargetError(
+            f"{filename} has no function {first!r}",
+            f"did you mean {near!r}?" if near else "name a function that it defines",
+        )
 
 
 def _is_launch(decorator: ast.expr) -> bool:

@@ -117,9 +117,10 @@ class XpMagics(Magics):
 
         parsed = arguments.words(line, PLOT_OPTIONS)
         if len(parsed.words) != 1:
-            raise OptionError(
-                f"{len(parsed.words)} metrics were named", "name one: %xp_plot train.loss"
-            )
+            hint = "name one: %xp_plot train.loss"
+            if parsed["where"] and parsed.words:
+                hint = 'quote the query: --where "config.lr == 0.1"'
+            raise OptionError(f"{len(parsed.words)} metrics were named", hint)
         frame = self.project.runs(parsed["logs"]).filter(parsed["where"])
         curves = frame.curves(
             parsed.words[0],
@@ -161,10 +162,11 @@ def _first_line(function: Callable[..., Any]) -> str:
 
 def _show_and_wait(sweep: Sweep) -> None:
     """Show the card now, and its end in the same place."""
-    from mlxp_nb.ui.show import show_sweep
+    from mlxp_nb.ui.show import show_sweep, stands_already
 
     show_sweep(sweep)
     sweep.wait()
+    stands_already(sweep)
 
 
 def load(shell: Any) -> None:

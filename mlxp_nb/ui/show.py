@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     from mlxp_nb.results.frame import RunFrame
     from mlxp_nb.sweeps import Sweep
 
-__all__ = ["add_formatters", "catch", "show_sweep"]
+__all__ = ["add_formatters", "catch", "show_sweep", "stands_already"]
 
 _FRAME = ("mlxp_nb.results.frame", "RunFrame")
 _SWEEP = ("mlxp_nb.sweeps", "Sweep")
+# Sweeps whose card stands in this cell already, so that the cell's value does not show it again.
+_SHOWN: dict[int, bool] = {}
 
 
 def show_sweep(sweep: Sweep) -> None:
@@ -25,10 +27,17 @@ def show_sweep(sweep: Sweep) -> None:
 
     from mlxp_nb.ui.sweep_card import SweepCard
 
+    if _SHOWN.pop(id(sweep), False):
+        return
     card = SweepCard(sweep.view, cancel=sweep.cancel, log=sweep.log)
     handle: Any = display(card, display_id=True)
     if handle is not None:
         sweep.when_over(lambda: handle.update(card))
+
+
+def stands_already(sweep: Sweep) -> None:
+    """Do not show the card again as the value of the cell that showed it."""
+    _SHOWN[id(sweep)] = True
 
 
 def _show_frame(frame: RunFrame) -> str:

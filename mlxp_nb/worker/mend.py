@@ -37,7 +37,8 @@ def line_to_add(error: BaseException, info: Mapping[str, Any]) -> str:
             missing = _missing(relative, cause.errno, Path(workdir), Path(project_dir))
             if missing is not None:
                 links = [*(snapshot.get("link") or []), missing]
-                return f"add to configs/mlxp_nb.yaml:  link: [{', '.join(links)}]"
+                file = snapshot.get("settings") or "configs/mlxp_nb.yaml"
+                return f"add to {file}:  link: [{', '.join(links)}]"
             if cause.errno in _READ_ONLY:
                 return (
                     "the snapshot is read-only: write below ctx.logger.log_dir "

@@ -70,8 +70,11 @@ def test_a_sweep_goes_from_a_cell_to_a_plot(shell: Any) -> None:
     assert {"image/svg+xml", "image/png"} & set(data)
 
 
-def test_wait_returns_when_all_is_done(shell: Any) -> None:
+def test_wait_returns_when_all_is_done(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
     sweep = run(shell, "%%xp_sweep main.py --wait\nseed=0,1\n")
+    shown = capsys.readouterr().out
+    # The card once, and its end in the same place: not again as the value of the cell.
+    assert shown.count("2 configurations") == 2
     assert {verdict.state for verdict in sweep.states().values()} == {State.COMPLETE}
 
 

@@ -65,6 +65,11 @@ def test_writing_into_the_snapshot_is_told_where_to_write(info: dict[str, Any]) 
     assert line_to_add(missing("out", errno.EROFS), info).endswith("link: [out]")
 
 
+def test_the_line_names_the_settings_of_the_target(info: dict[str, Any]) -> None:
+    info["snapshot"]["settings"] = "conf/mlxp_nb.yaml"
+    assert line_to_add(missing("data"), info) == "add to conf/mlxp_nb.yaml:  link: [data]"
+
+
 def test_in_place_nothing_is_suggested(info: dict[str, Any]) -> None:
     info["snapshot"]["mode"] = "in_place"
     assert line_to_add(missing("data"), info) == ""
