@@ -22,7 +22,6 @@ HERE = Path(__file__).resolve().parent
 NOTEBOOK = HERE / "quickstart.ipynb"
 OUT = HERE.parent / ".demo"
 CELL_TIMEOUT_S = 600
-WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def execute(notebook: Path) -> tuple[Any, str]:
@@ -43,13 +42,7 @@ def execute(notebook: Path) -> tuple[Any, str]:
 
 
 def save(content: Any, stem: str) -> tuple[Path, Path]:
-    """Write an executed notebook, and the page made of it.
-
-    A live view needs its kernel, which is gone: each output keeps its static forms only.
-    """
-    for cell in content.cells:
-        for output in cell.get("outputs", ()):
-            output.get("data", {}).pop(WIDGET, None)
+    """Write an executed notebook, and the page made of it."""
     OUT.mkdir(exist_ok=True)
     notebook, page = OUT / f"{stem}.ipynb", OUT / f"{stem}.html"
     nbformat.write(content, notebook)

@@ -63,6 +63,16 @@ def outputs(notebook: Path) -> list[dict[str, Any]]:
     ]
 
 
+def said_as_error(notebook: Path) -> str:
+    """Warnings and errors that the cells printed."""
+    return "".join(
+        out.text
+        for cell in read(notebook).cells
+        for out in cell.get("outputs", ())
+        if out.get("name") == "stderr"
+    )
+
+
 def test_the_demo_runs_a_sweep_of_which_every_run_completes(clone: Path) -> None:
     ended = demo(clone)
     assert ended.returncode == 0, ended.stderr
@@ -73,6 +83,7 @@ def test_the_demo_runs_a_sweep_of_which_every_run_completes(clone: Path) -> None
     # What it leaves is a notebook that can be looked at without a kernel or a browser ...
     notebook, page = clone / ".demo" / "quickstart.ipynb", clone / ".demo" / "quickstart.html"
     assert notebook.stat().st_size < SAVED_MAX_BYTES
+    assert said_as_error(notebook) == ""
     shown = outputs(notebook)
     assert [out for out in shown if "text/plain" not in out] == []
     html = "".join("".join(out.get("text/html", "")) for out in shown)
