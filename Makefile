@@ -8,12 +8,13 @@ PY := .venv/bin/python
 # JupyterLab wants to be told that it may be run by root, as in a container.
 AS_ROOT = $(shell [ "$$(id -u)" != 0 ] || echo --allow-root)
 
-.PHONY: help demo lab test lint types bench clean
+.PHONY: help demo lab test faults lint types bench clean
 
 help:
 	@echo 'make demo    run a real sweep in a real notebook; says where the results are'
 	@echo 'make lab     open that notebook in JupyterLab'
 	@echo 'make test    run all tests (PYTEST_ARGS="-k store" for some of them)'
+	@echo 'make faults  the fault suite with its full counts, the figures of docs/reliability.md'
 	@echo 'make lint    ruff, codespell and the rules of imports'
 	@echo 'make types   mypy --strict'
 	@echo 'make bench   the figures of docs/benchmarks.md'
@@ -32,6 +33,10 @@ test:
 	@.ci/install test
 	@.ci/chromium || test -z "$$CI"
 	$(PY) -m pytest $(PYTEST_ARGS)
+
+faults:
+	@.ci/install test
+	MLXP_NB_FAULTS=full $(PY) -m pytest tests/faults $(PYTEST_ARGS)
 
 lint:
 	@.ci/install test

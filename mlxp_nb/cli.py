@@ -14,13 +14,15 @@ from mlxp_nb.core.options import Option, OptionError, Parsed, parse_options
 from mlxp_nb.core.status import State
 from mlxp_nb.core.sweep import Override, SweepPlan
 from mlxp_nb.core.target import parse_target
+from mlxp_nb.core.units import count
 from mlxp_nb.errors import MlxpError, RunError, SweepFailed, UnknownNameError
 from mlxp_nb.prepare import Prepared, allocate, describe, in_place
 from mlxp_nb.project import Project
-from mlxp_nb.store import rundir
+from mlxp_nb.store import artifacts, check, rundir
 from mlxp_nb.sweeps import Sweep, read_log
 from mlxp_nb.worker.context import Context
-from mlxp_nb.worker.session import Session, Terminated, call, capture, make_context
+from mlxp_nb.worker.output import capture
+from mlxp_nb.worker.session import Session, Terminated, call, make_context
 
 __all__ = ["launch_script", "main"]
 
@@ -108,7 +110,8 @@ def _run(
     try:
         with session:
             if to_files:
-                with capture(record.paths):
+                max_mb = prepared.settings.logging.output_max_mb
+                with capture(record.paths, max_mb=max_mb):
                     session.call(task, seeding_function)
             else:
                 session.call(task, seeding_function)
@@ -209,6 +212,63 @@ def _log(arguments: Sequence[str]) -> None:
     sys.stdout.write(read_log(rundir.read(log_dir, int(run_id)).paths) + "\n")
 
 
+def _fsck(arguments: Sequence[str]) -> None:
+    """``mlxp-nb fsck [--repair] [DIR]``: what is wrong in a log directory, and mend it.
+
+    Raises
+    ------
+    SystemExit
+        With code 1 when something is wrong that was not mended.
+    """
+    parsed = parse_options(arguments, (_REPAIR,))
+    log_dir = Path(_one(parsed.words, "folder")) if parsed.words else Project().log_dir
+    found = check.check(log_dir)
+    mended = check.repair(log_dir, found) if parsed["repair"] else []
+    for finding in found:
+        done = "mended: " if finding in mended else ""
+        sys.stdout.write(f"{done}{finding}\n")
+    runs = count(len(rundir.list_ids(log_dir)), "run")
+    sys.stdout.write(f"{runs}, {len(found)} found, {len(mended)} mended\n")
+    if len(mended) < len(found):
+        raise SystemExit(1)
+
+
+def _trust(arguments: Sequence[str]) -> None:
+    """``mlxp-nb trust [--yes] DIR``: sign what can execute code when it is loaded, once looked at.
+
+    Raises
+    ------
+    SystemExit
+        With code 1 when nobody said yes.
+    """
+    parsed = parse_options(arguments, (_YES,))
+    folder = Path(_one(parsed.words, "folder"))
+    found = artifacts.unsigned(folder)
+    if not found:
+        sys.stdout.write(f"nothing to sign in {folder}\n")
+        return
+    sys.stdout.writelines(f"{each}\n" for each in found)
+    sys.stdout.write(
+        f"Loading {'it' if len(found) == 1 else 'these'} can execute what whoever wrote "
+        "it put there, as you.\n"
+    )
+    if not parsed["yes"] and not _agreed(f"sign {count(len(found), 'artifact')}? [y/N] "):
+        sys.stdout.write("nothing was signed; --yes signs without a question\n")
+        raise SystemExit(1)
+    for each in found:
+        artifacts.sign(each)
+    sys.stdout.write(f"signed {count(len(found), 'artifact')}\n")
+
+
+def _agreed(question: str) -> bool:
+    """Whether a person at the terminal says yes."""
+    if not sys.stdin.isatty():
+        return False
+    sys.stdout.write(question)
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def _one(words: Sequence[str], what: str) -> str:
     """The only word.
 
@@ -223,11 +283,15 @@ def _one(words: Sequence[str], what: str) -> str:
 
 
 _LOGS = Option(("--logs",), "the log directory", "DIR")
+_REPAIR = Option(("--repair",), "mend what can be mended; no record is deleted", default=False)
+_YES = Option(("--yes",), "sign without a question", default=False)
 _COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "runs": _runs,
     "sweeps": _sweeps,
     "log": _log,
     "cancel": _cancel,
+    "fsck": _fsck,
+    "trust": _trust,
 }
 
 

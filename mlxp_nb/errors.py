@@ -6,6 +6,7 @@ Every error names the problem, the place, and something that can be typed instea
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 __all__ = [
@@ -24,10 +25,12 @@ __all__ = [
     "ReductionError",
     "RunError",
     "SnapshotError",
+    "StoreError",
     "SweepFailed",
     "SweepSyntaxError",
     "TargetError",
     "UnknownNameError",
+    "UntrustedArtifactError",
     "closest",
 ]
 
@@ -173,6 +176,43 @@ class RunError(MlxpError, RuntimeError):
     """A run directory that cannot be made, read or resumed."""
 
 
+_DISK_HINTS = {
+    errno.ENOSPC: "free the disk (df -h shows it), then do it again",
+    errno.EDQUOT: "free some of your quota (quota -s shows it), then do it again",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f), then do it again",
+    errno.EROFS: "choose a log directory that can be written: mlxp.logger.parent_log_dir=…",
+    errno.EACCES: "choose a log directory that you may write: mlxp.logger.parent_log_dir=…",
+    errno.EMFILE: "close files, or raise the limit (ulimit -n), then do it again",
+}
+
+
+class StoreError(MlxpError, OSError):
+    """The disk refused to keep something; the message says what was and what was not written.
+
+    Parameters
+    ----------
+    what : str
+        What was not written, and what stands instead.
+    error : OSError
+        What the system said; its number, text and file are kept.
+    """
+
+    def __init__(self, what: str, error: OSError) -> None:
+        said = error.strerror or type(error).__name__
+        hint = _DISK_HINTS.get(error.errno or 0, "look at the disk, then do it again")
+        super().__init__(f"{what}: {said}", hint)
+        self.errno = error.errno
+        self.strerror = said
+        self.filename = error.filename
+
+    def __reduce__(self) -> tuple[type[StoreError], tuple[str, OSError]]:
+        """For another process; OSError's own way would lose the hint."""
+        what = self.problem.removesuffix(f": {self.strerror}")
+        return type(self), (what, OSError(self.errno, self.strerror, self.filename))
+
+    __str__ = MlxpError.__str__
+
+
 class MetricError(MlxpError, TypeError):
     """A metric record that cannot be stored; nothing of it was written."""
 
@@ -193,6 +233,12 @@ class InvalidArtifactError(ArtifactError):
 
 class MissingArtifactError(ArtifactError, FileNotFoundError):
     """An artifact or checkpoint that this run has not saved."""
+
+    __str__ = MlxpError.__str__
+
+
+class UntrustedArtifactError(ArtifactError, PermissionError):
+    """An artifact that could execute code when loaded, and that this user has not signed."""
 
     __str__ = MlxpError.__str__
 

@@ -21,6 +21,7 @@ from mlxp_nb.errors import ConfigError, SnapshotError, TargetError, UnknownNameE
 from mlxp_nb.executors import Executor, executor
 from mlxp_nb.snapshot import Policy, Snapshot, SnapshotSettings
 from mlxp_nb.store import rundir
+from mlxp_nb.worker.context import TOKEN_VARIABLE
 
 __all__ = ["Places", "Prepared", "allocate", "describe", "in_place", "prepare"]
 
@@ -273,7 +274,6 @@ def describe(
         "work_dir": str(prepared.workdir),
         "project_dir": str(places.project_dir),
         "target": plan.target.text,
-        "attempt": 1,
         "snapshot": {
             **code,
             "mode": prepared.mode,
@@ -304,13 +304,15 @@ def allocate(
     full = {**info, "overrides": list(configuration.overrides), "created": rundir.now_iso()}
     if "sweep" in full:
         full["sweep"] = {**full["sweep"], "index": number}
-    forced = int(configuration.settings["logger"]["forced_log_id"])
+    logger = configuration.settings["logger"]
+    forced = int(logger["forced_log_id"])
     record = rundir.allocate(
         prepared.places.log_dir,
         configuration.config,
         full,
-        settings=configuration.settings,
+        settings={**configuration.settings, **prepared.settings.logging.as_section()},
         forced_id=forced if forced >= 0 else None,
+        token=logger.get("token") or os.environ.get(TOKEN_VARIABLE),
     )
-    rundir.append_event(record.paths, "QUEUED", attempt=1)
+    rundir.append_event(record.paths, "QUEUED", attempt=record.info["attempt"])
     return record

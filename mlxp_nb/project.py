@@ -124,7 +124,9 @@ class Project:
             _write_sweep(folder, prepared, records, packages)
             prepared.executor.submit(folder, records)
         except BaseException:
-            for path in (*(record.path for record in records), folder):
+            # A run that was resumed was there before.
+            made = [record.path for record in records if record.info["attempt"] == 1]
+            for path in (*made, folder):
                 shutil.rmtree(path, ignore_errors=True)
             raise
         self._log_dir = prepared.places.log_dir

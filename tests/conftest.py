@@ -8,6 +8,8 @@ from collections.abc import Generator
 
 import pytest
 
+pytest.register_assert_rewrite("mlxp_nb.testing")
+
 CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 NO_BROWSER = "no Chromium or Chrome is on the PATH"
@@ -16,6 +18,14 @@ NO_BROWSER = "no Chromium or Chrome is on the PATH"
 def find_browser() -> str | None:
     """The first Chromium or Chrome on the PATH."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _key_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """Artifacts are signed by a key of the tests, never by that of who runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLXP_NB_CONFIG_DIR", str(tmp_path_factory.mktemp("config")))
+        yield
 
 
 @pytest.fixture(scope="session")

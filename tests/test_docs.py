@@ -115,7 +115,7 @@ def test_a_page_names_no_magic_that_does_not_exist(page: Path) -> None:
 
 
 def test_every_setting_is_described() -> None:
-    described = re.findall(r"`(\w+)`", first_column(section("`configs/mlxp_nb.yaml`")))
+    described = re.findall(r"`(\w+)[.`]", first_column(section("`configs/mlxp_nb.yaml`")))
     assert set(described) == set(ProjectSettings.__dataclass_fields__)
 
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mlxp_nb.errors import InvalidConfigFileError, closest
 
-__all__ = ["MLXP_DEFAULTS", "POLICIES", "ProjectSettings", "mlxp_settings", "project_settings"]
+__all__ = [
+    "MLXP_DEFAULTS",
+    "POLICIES",
+    "LoggingSettings",
+    "ProjectSettings",
+    "logging_settings",
+    "mlxp_settings",
+    "project_settings",
+]
 
 POLICIES = ("worktree", "head", "strict", "off")
 
@@ -32,8 +41,35 @@ MLXP_DEFAULTS: dict[str, Any] = {
     "resolve": True,
     "as_ConfigDict": True,
 }
+# Known, and absent unless given. A run is resumed by its id and its token.
+_OPTIONAL = ("scheduler", "logger.token")
 _LOGGERS = ("mlxp.DefaultLogger", "mlxp_nb.DefaultLogger", "DefaultLogger")
 _MANAGERS = ("mlxp.GitVM", "mlxp_nb.GitVM", "GitVM")
+
+
+# The key of our own section in the settings of a run, beside MLXP's.
+OURS = "mlxp_nb"
+
+
+@dataclass(frozen=True)
+class LoggingSettings:
+    """How a run writes.
+
+    Attributes
+    ----------
+    sync_s : float
+        At most so many seconds of records are lost by a power cut; 0 waits for the disk after
+        each record.
+    output_max_mb : float
+        What is kept of each of stdout and stderr; 0 keeps all.
+    """
+
+    sync_s: float = 5.0
+    output_max_mb: float = 100.0
+
+    def as_section(self) -> dict[str, Any]:
+        """For the settings of a run: what :func:`logging_settings` reads."""
+        return {OURS: {"logging": asdict(self)}}
 
 
 @dataclass(frozen=True)
@@ -54,6 +90,8 @@ class ProjectSettings:
         Larger uncommitted files are refused by name.
     executors : mapping
         Presets by name.
+    logging : LoggingSettings
+        How runs write.
     """
 
     snapshot: str = "worktree"
@@ -62,6 +100,7 @@ class ProjectSettings:
     exclude: tuple[str, ...] = ("*.ipynb",)
     max_file_mb: float = 50.0
     executors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    logging: LoggingSettings = field(default_factory=LoggingSettings)
 
 
 def mlxp_settings(given: Mapping[str, Any], where: str = "configs/mlxp.yaml") -> dict[str, Any]:
@@ -82,8 +121,8 @@ def mlxp_settings(given: Mapping[str, Any], where: str = "configs/mlxp.yaml") ->
 def _merge(into: dict[str, Any], given: Mapping[str, Any], where: str, prefix: str) -> None:
     """Put values over defaults, at every depth."""
     for key, value in given.items():
-        if key == "scheduler" and not prefix:
-            into["scheduler"] = value
+        if f"{prefix}{key}" in _OPTIONAL:
+            into[key] = value
             continue
         if key not in into:
             raise _unknown(f"{prefix}{key}", [f"{prefix}{known}" for known in into], where)
@@ -159,6 +198,26 @@ def _number(value: Any, where: str, key: str) -> float:
     return float(value)
 
 
+def _logging(value: Any, where: str, key: str) -> LoggingSettings:
+    known = tuple(LoggingSettings.__dataclass_fields__)
+    values: dict[str, float] = {}
+    for name, number in _fields(value or {}, where, key).items():
+        if name not in known:
+            raise _unknown(f"{key}.{name}", [f"{key}.{other}" for other in known], where)
+        values[name] = _number(number, where, f"{key}.{name}")
+        if not 0 <= values[name] < math.inf:
+            raise InvalidConfigFileError(
+                f"{where}: {key}.{name} is {number}", f"write {key}: {{{name}: 5}}"
+            )
+    return LoggingSettings(**values)
+
+
+def logging_settings(settings: Mapping[str, Any]) -> LoggingSettings:
+    """How a run writes, from the settings it was recorded with; ours where they do not say."""
+    ours = settings.get(OURS) or {}
+    return _logging(ours.get("logging"), "metadata/mlxp.yaml", "logging")
+
+
 def _presets(value: Any, where: str, key: str) -> Mapping[str, Mapping[str, Any]]:
     presets = _fields(value or {}, where, key)
     return {name: _fields(preset or {}, where, name) for name, preset in presets.items()}
@@ -171,4 +230,5 @@ _READ = {
     "exclude": _paths,
     "max_file_mb": _number,
     "executors": _presets,
+    "logging": _logging,
 }

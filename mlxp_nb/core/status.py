@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-__all__ = ["FINAL", "JobState", "State", "Status", "Verdict", "reconcile"]
+__all__ = ["FINAL", "MOVES", "JobState", "State", "Status", "Verdict", "may_move", "reconcile"]
 
 
 class Status(str, Enum):
@@ -22,6 +22,29 @@ class Status(str, Enum):
     def is_final(self) -> bool:
         """Whether nothing more will be written by this attempt."""
         return self not in (Status.STARTING, Status.RUNNING)
+
+
+_ENDS = frozenset({Status.COMPLETE, Status.FAILED, Status.CANCELLED, Status.PREEMPTED})
+_AGAIN = frozenset({Status.STARTING, Status.RUNNING})
+
+# status: (what the same attempt may write next, what the next attempt may begin with).
+# A run that is done goes on only when somebody resumes it, which records it as STARTING.
+MOVES: dict[Status, tuple[frozenset[Status], frozenset[Status]]] = {
+    Status.STARTING: (
+        frozenset({Status.STARTING, Status.RUNNING, Status.FAILED, Status.CANCELLED}),
+        _AGAIN,
+    ),
+    Status.RUNNING: (frozenset({Status.RUNNING}) | _ENDS, _AGAIN),
+    Status.COMPLETE: (frozenset(), frozenset({Status.STARTING})),
+    Status.FAILED: (frozenset(), _AGAIN),
+    Status.CANCELLED: (frozenset(), _AGAIN),
+    Status.PREEMPTED: (frozenset(), _AGAIN),
+}
+
+
+def may_move(before: Status, after: Status, *, next_attempt: bool = False) -> bool:
+    """Whether a run may go from one status to another; a final one is written once an attempt."""
+    return after in MOVES[before][next_attempt]
 
 
 class JobState(str, Enum):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlxp_nb.core.run import RunPaths
 from mlxp_nb.core.status import Status
+from mlxp_nb.errors import RunError, StoreError
 from mlxp_nb.executors.queue import Queue
 from mlxp_nb.store import files, rundir
 from mlxp_nb.store.owner import Identity, identity, is_alive
@@ -155,8 +156,11 @@ class Supervisor:
         info["ended"] = rundir.now_iso()
         if error is not None:
             info["error"] = error
-        rundir.append_event(paths, status.value, **end)
-        rundir.update_info(paths, info)
+        try:
+            rundir.advance(paths, info)
+            rundir.append_event(paths, status.value, **end)
+        except (RunError, StoreError) as problem:  # the other runs go on
+            logger.warning("the end of run %s was not recorded: %s", run_id, problem)
 
 
 def _submitit(folder: Path) -> LocalExecutor:

@@ -13,7 +13,6 @@ __all__ = ["Figure"]
 
 _CONFIG = {
     "displaylogo": False,
-    "responsive": True,
     # plotly 7 has a button that sends the data of the figure to its makers.
     "plotlyServerURL": "",
     "modeBarButtonsToRemove": ["sendChartToCloud", "select2d", "lasso2d", "autoScale2d"],

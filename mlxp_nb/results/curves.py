@@ -209,12 +209,11 @@ def _x_column(metric: str, x: str | None, records: Sequence[Mapping[str, Any]]) 
 def _points(run: Run, metric: str, column: str | None, logged: Sequence[_Record]) -> Points:
     """The points of a run, and what is not among them."""
     place = run.place(metric)
+    said = run.problems(metric)
     if place is None or not logged:
         reason = run.verdict.evidence if run.state is State.UNREADABLE else f"logged no {metric}"
-        return points_of(run.id, [], [], (reason,))
-    name, field = place
-    damaged = run.records(name).damaged
-    said = [f"{count(damaged, 'damaged line')} in metrics/{name}.json"] if damaged else []
+        return points_of(run.id, [], [], said or (reason,))
+    _, field = place
     xs = [i if column is None else row.get(column) for i, row in logged]
     if all(x is None for x in xs):
         return points_of(run.id, [], [], (f"its records have no {column}", *said))

@@ -14,6 +14,7 @@ from mlxp_nb.core.keys import Fields, Key, UnknownKeyError, resolve
 from mlxp_nb.core.reductions import reduce_metric
 from mlxp_nb.core.run import RunRecord
 from mlxp_nb.core.status import State, Verdict
+from mlxp_nb.core.units import count
 from mlxp_nb.store import artifacts, owner, records
 from mlxp_nb.store.artifacts import Entry
 from mlxp_nb.store.records import Records
@@ -60,6 +61,8 @@ class Row(Mapping[str, Any]):
         value = self.look(Key(key))
         if value is MISSING:
             value = self.look(resolve(Key(key), Fields(self.metadata, lambda: self.lazy)))
+        if value is MISSING and key in self.lazy:
+            return []  # a metric that is named, and of which nothing can be read
         if value is MISSING:
             raise UnknownKeyError(key, list(self))
         return value
@@ -101,11 +104,17 @@ class LazyArtifact:
     def load(self, *, trust: bool = False) -> Any:
         """The object.
 
+        Parameters
+        ----------
+        trust : bool
+            Load also what could execute code and is not signed by this user.
+
         Raises
         ------
+        UntrustedArtifactError
+            It could execute code, this user has not signed it, and ``trust`` is not given.
         ArtifactError
-            It cannot be read; or loading it could execute code, it is another user's, and it is
-            not said that that user is trusted.
+            It cannot be read.
         """
         return artifacts.load(Entry(self.type, self.name, self.path), trust=trust)
 
@@ -202,18 +211,23 @@ class Run(Row):
         return [row[column] for row in self.records(name).rows if column in row]
 
     def records(self, name: str) -> Records:
-        """The records of a metric file, read once."""
+        """The records of a metric name, read once; a file that cannot be read says so in them."""
         if name not in self._records:
-            self._records[name] = self._read(name)
+            found = self._records[name] = records.read(self.path, name)
+            if found.problem is not None:
+                logger.warning("run %s: %s", self.id, found.problem)
         return self._records[name]
 
-    def _read(self, name: str) -> Records:
-        """Read a metric file; one that cannot be read hides no other."""
-        try:
-            return records.read(self.path, name)
-        except OSError as error:
-            logger.warning("metrics/%s.json of run %s: %s", name, self.id, error)
-            return Records()
+    def problems(self, metric: str) -> tuple[str, ...]:
+        """What is missing of a metric: files that cannot be read, lines that are damaged."""
+        files = [n for n in self._files if metric.startswith(f"{n}.")]
+        said: list[str] = []
+        for name, found in ((name, self.records(name)) for name in files):
+            if found.damaged:
+                said.append(f"{count(found.damaged, 'damaged line')} in metrics/{name}.json")
+            if found.problem is not None:
+                said.append(found.problem)
+        return tuple(said)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Run) and self.record == other.record

@@ -68,7 +68,10 @@ class Index:
         """Ids of the runs that are there, ascending."""
         if self._ids is not None:
             return sorted(i for i in self._ids if (self.log_dir / str(i)).is_dir())
-        return rundir.list_ids(self.log_dir) if self.log_dir.is_dir() else []
+        try:
+            return rundir.list_ids(self.log_dir)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
 
 def _signature(run: Path) -> _Signature:
@@ -79,7 +82,7 @@ def _signature(run: Path) -> _Signature:
 
 def _stat(path: Path) -> tuple[int, int, int] | None:
     try:
-        found = path.stat()
+        found = path.lstat()
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns

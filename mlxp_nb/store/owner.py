@@ -46,7 +46,7 @@ class Identity:
             return cls(
                 str(data["host"]), str(data["boot_id"]), int(data["pid"]), float(data["started"])
             )
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             return None
 
 
@@ -113,9 +113,10 @@ def is_alive(who: Identity) -> bool | None:
 def job_state(record: RunRecord) -> tuple[JobState, str]:
     """What the process table of this host says of a run, and the evidence."""
     info = record.info
+    process = info.get("process")
     who = Identity.from_dict(
         {
-            **(info.get("process") or {}),
+            **(process if isinstance(process, dict) else {}),
             "host": info.get("hostname"),
             "pid": info.get("process_id"),
         }

@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from mlxp_nb.core.run import RunPaths
+from mlxp_nb.core.settings import logging_settings
 from mlxp_nb.errors import TargetError
 from mlxp_nb.store import files, imports, tree
-from mlxp_nb.worker.session import Session, capture
+from mlxp_nb.worker.output import capture
+from mlxp_nb.worker.rank import own_rank
+from mlxp_nb.worker.session import Session, load_settings
 
 __all__ = ["main", "run"]
 
@@ -40,8 +43,10 @@ def run(run_dir: str) -> None:
     paths = RunPaths(Path(run_dir))
     info = files.load_yaml(paths.info)
     workdir = Path(info["work_dir"])
-    with capture(paths):
-        session = Session(paths, task_folders=(workdir,))
+    rank = own_rank()
+    max_mb = logging_settings(load_settings(paths)).output_max_mb
+    with capture(paths, rank=rank, max_mb=max_mb):
+        session = Session(paths, task_folders=(workdir,), rank=rank)
         try:
             with session:
                 _enter(session.info, workdir)
@@ -93,9 +98,6 @@ def _enter_snapshot(snapshot: dict[str, Any], script_dir: Path) -> None:
     report = tree.require(folder, snapshot["tree"])
     if report.strays:
         snapshot["strays"] = list(report.strays[:STRAYS_NAMED])
-    # Compiled files of frozen sources can be shared; the tree itself is read-only.
-    sys.pycache_prefix = str(folder.parent / ".pycache")
-    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
     imports.redirect(live, folder, script_dir)
     imports.guard(live, folder)
     imports.check(live, folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import signal
 import sys
 import threading
@@ -16,14 +16,21 @@ from typing import Any
 
 from mlxp_nb.core.config_dict import ConfigDict
 from mlxp_nb.core.run import RunPaths
+from mlxp_nb.core.settings import logging_settings
 from mlxp_nb.core.status import Status
-from mlxp_nb.errors import MissingFieldError, MlxpError, RunError
+from mlxp_nb.errors import MissingFieldError, MlxpError, RunError, StoreError
 from mlxp_nb.store import files, owner, rundir
 from mlxp_nb.worker.context import Context, Logger, Rooted
 from mlxp_nb.worker.mend import line_to_add
+from mlxp_nb.worker.rank import restarts
 
-__all__ = ["Session", "Terminated", "call", "capture", "current", "make_context"]
+__all__ = ["Session", "Terminated", "call", "current", "load_settings", "make_context"]
 
+logger = logging.getLogger(__name__)
+
+# A record of more than 1 MB is not read.
+MESSAGE_MAX = 10_000
+TRACEBACK_MAX = 100_000
 _CURRENT: list[Session] = []
 
 
@@ -34,32 +41,6 @@ class Terminated(BaseException):
 def current() -> Session | None:
     """The run that this process is at, if any."""
     return _CURRENT[-1] if _CURRENT else None
-
-
-@contextmanager
-def capture(paths: RunPaths) -> Iterator[None]:
-    """Send what is printed, by C code too, to the run's files; give the streams back after."""
-    kept: list[tuple[int, int]] = []
-    _flush()
-    try:
-        for descriptor, path in ((1, paths.stdout), (2, paths.stderr)):
-            kept.append((descriptor, os.dup(descriptor)))
-            file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-            os.dup2(file, descriptor)
-            os.close(file)
-        yield
-    finally:
-        _flush()
-        for descriptor, copy in kept:
-            os.dup2(copy, descriptor)
-            os.close(copy)
-
-
-def _flush() -> None:
-    """Empty Python's buffers, which know nothing of descriptors."""
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
 
 
 def _date(when: datetime) -> str:
@@ -82,21 +63,74 @@ class Session:
         The run; its records are complete.
     task_folders : sequence of Path
         Where the user's code lies, for naming the line of a failure.
+    rank : int
+        Of this process in its job. Only rank 0 writes the record of the run; the others have
+        metric files of their own.
+
+    Raises
+    ------
+    RunError
+        On entering: another process began this attempt, or the run has ended. On leaving: a newer
+        attempt holds the run; nothing was written.
+    StoreError
+        The disk refused the record, or did not confirm the last metrics.
     """
 
-    def __init__(self, paths: RunPaths, task_folders: tuple[Path, ...] = ()) -> None:
+    def __init__(
+        self, paths: RunPaths, task_folders: tuple[Path, ...] = (), *, rank: int = 0
+    ) -> None:
         self.paths = paths
+        self.rank = rank
         self.info: dict[str, Any] = files.load_yaml(paths.info)
         self.called = False
+        self._settings: dict[str, Any] = load_settings(paths)
         self._folders = task_folders
         self._logger: Logger | None = None
         self._stop: str | None = None
         self._exit = ExitStack()
 
     def __enter__(self) -> Session:
-        self._refuse_a_second_start()
+        self._count_attempt()
+        self._begin()
+        self._exit.enter_context(_sigterm(self._terminate))
+        _CURRENT.append(self)
+        return self
+
+    def _count_attempt(self) -> None:
+        """A job that SLURM starts again goes on under the same run, as its next attempt."""
+        again = restarts()
+        is_again = again > int(self.info.get("restarts") or 0)
+        if is_again:
+            self.info["restarts"] = again
+        if self.info.get("status") == Status.STARTING.value:
+            return
+        if is_again:
+            self.info["attempt"] = self.attempt + 1
+            for key in ("error", "end", "ended", "end_date", "end_time"):
+                self.info.pop(key, None)
+        elif not self.rank:
+            raise self._begun()
+
+    def _begun(self) -> RunError:
+        run_id = self.paths.root.name
+        return RunError(
+            f"run {run_id} is {self.info.get('status')}: it was begun already",
+            "launch it again as a new run, or resume it: "
+            f"mlxp.logger.forced_log_id={run_id} mlxp.logger.token=…, its info.token",
+        )
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt at the run this is, from 1."""
+        return int(self.info.get("attempt") or 1)
+
+    def _begin(self) -> None:
+        """Record RUNNING, and who runs it."""
+        if self.rank:
+            return
         now = datetime.now()
         me = owner.identity()
+        before = dict(self.info)
         self.info.update(
             status=Status.RUNNING.value,
             hostname=me.host,
@@ -107,22 +141,33 @@ class Session:
             started=rundir.now_iso(),
             process={"boot_id": me.boot, "started": me.started},
         )
-        rundir.update_info(self.paths, self.info)
-        rundir.append_event(
-            self.paths, "STARTED", attempt=self.info.get("attempt", 1), host=me.host, pid=me.pid
-        )
-        self._exit.enter_context(_sigterm(self._terminate))
-        _CURRENT.append(self)
-        return self
+        for folder in (self.paths.metadata, self.paths.metrics / ".keys"):
+            files.sweep_temporary(folder)
+        try:
+            rundir.advance(self.paths, self.info)
+        except StoreError as error:
+            self.info = before
+            self._record_end(error)
+            raise
+        self._note("STARTED", host=me.host, pid=me.pid)
 
-    def _refuse_a_second_start(self) -> None:
-        """A final status is written once."""
-        status = self.info.get("status")
-        if status != Status.STARTING.value:
-            raise RunError(
-                f"run {self.paths.root.name} is {status}: it was begun already",
-                "launch it again as a new run",
-            )
+    def _note(self, event: str, **details: Any) -> None:
+        """Add to the history; the record says the same, so a full disk does not end the run."""
+        try:
+            rundir.append_event(self.paths, event, attempt=self.attempt, **details)
+        except StoreError as error:
+            logger.warning("%s is not in the history: %s", event, error)
+
+    def check(self) -> None:
+        """Refuse to write for an attempt that no longer holds the run.
+
+        Raises
+        ------
+        RunError
+            A newer attempt or another process holds it.
+        """
+        if not self.rank:
+            rundir.check_holder(self.paths, self.info)
 
     def _terminate(self, number: int, frame: FrameType | None) -> None:
         self._stop = signal.Signals(number).name
@@ -144,12 +189,28 @@ class Session:
             self._exit.close()
 
     def _end(self, error: BaseException | None) -> None:
-        """Write how it ended."""
+        """Close what is open and write how it ended.
+
+        Raises
+        ------
+        StoreError
+            The last metrics were not confirmed: a run that returned is FAILED then.
+        """
+        lost: StoreError | None = None
+        try:
+            if self._logger is not None:
+                self._logger.close()
+        except StoreError as unconfirmed:
+            lost = unconfirmed
+        self._record_end(error or lost)
+        if lost is not None and error is None:
+            raise lost
+
+    def _record_end(self, error: BaseException | None) -> None:
+        """Write the last status of this attempt."""
         status, end = self._outcome(error)
         if error is not None and status is not Status.COMPLETE:
             self.info["error"] = self.describe(error)
-        if self._logger is not None:
-            self._logger.close()
         now = datetime.now()
         self.info.update(
             status=status.value,
@@ -158,8 +219,10 @@ class Session:
             ended=rundir.now_iso(),
             end=end,
         )
-        rundir.append_event(self.paths, status.value, **end)
-        rundir.update_info(self.paths, self.info)
+        if self.rank:
+            return
+        rundir.advance(self.paths, self.info)
+        self._note(status.value, **end)
 
     def _outcome(self, error: BaseException | None) -> tuple[Status, dict[str, Any]]:
         """The status an exception means, and the reason that is recorded."""
@@ -183,10 +246,10 @@ class Session:
         hint = error.hint if isinstance(error, MlxpError) else line_to_add(error, self.info)
         return {
             "type": type(error).__name__,
-            "message": message,
+            "message": _storable(message, MESSAGE_MAX),
             "where": self._where(error),
             "hint": hint,
-            "traceback": "".join(traceback.format_exception(error)),
+            "traceback": _storable("".join(traceback.format_exception(error)), TRACEBACK_MAX),
         }
 
     def _where(self, error: BaseException) -> str:
@@ -199,9 +262,15 @@ class Session:
     def context(self) -> Context:
         """What the user's function is called with."""
         config = files.load_yaml(self.paths.config) or {}
-        settings = files.load_yaml(self.paths.settings) if self.paths.settings.exists() else {}
+        settings = self._settings
         if settings.get("use_logger", True):
-            self._logger = self._logger or Logger(self.paths)
+            self._logger = self._logger or Logger(
+                self.paths,
+                attempt=self.attempt,
+                rank=self.rank,
+                sync_s=logging_settings(settings).sync_s,
+                check=self.check,
+            )
         return make_context(config, settings, self.info, self._logger)
 
     def call(
@@ -223,6 +292,18 @@ class Session:
             )
         self.called = True
         return call(task, seeding_function, self.context())
+
+
+def load_settings(paths: RunPaths) -> dict[str, Any]:
+    """MLXP's settings of a run, with ours under ``mlxp_nb``; empty when it has none."""
+    return dict(files.load_yaml(paths.settings) or {}) if paths.settings.exists() else {}
+
+
+def _storable(text: str, most: int) -> str:
+    """A text that a record can hold: of one size, and without what UTF-8 has no place for."""
+    if len(text) > most:
+        text = f"{text[: most // 2]}\n[…]\n{text[-most // 2 :]}"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def make_context(

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from mlxp_nb.core.settings import MLXP_DEFAULTS, mlxp_settings, project_settings
+from mlxp_nb.core.settings import (
+    MLXP_DEFAULTS,
+    LoggingSettings,
+    logging_settings,
+    mlxp_settings,
+    project_settings,
+)
 from mlxp_nb.errors import InvalidConfigFileError
 
 
@@ -49,9 +55,24 @@ def test_project_settings_are_read() -> None:
         pytest.param({"snapshot": "wroktree"}, "snapshot is", "worktree", id="policy"),
         pytest.param({"max_file_mb": "x"}, "not a number", "max_file_mb: 50", id="number"),
         pytest.param({"executors": ["a"]}, "not fields", "executors:", id="presets"),
+        pytest.param({"logging": {"sync": 1}}, "'logging.sync'", "logging.sync_s", id="logging"),
+        pytest.param({"logging": {"sync_s": -1}}, "sync_s is -1", "sync_s: 5", id="negative"),
+        pytest.param({"logging": 5}, "not fields", "logging:", id="no-logging-fields"),
     ],
 )
 def test_a_wrong_project_setting_is_named(given: dict[str, Any], problem: str, hint: str) -> None:
     with pytest.raises(InvalidConfigFileError, match=problem) as caught:
         project_settings(given)
     assert hint in caught.value.hint
+
+
+def test_a_run_finds_how_to_write_in_its_settings() -> None:
+    settings = project_settings({"logging": {"sync_s": 0, "output_max_mb": 1.5}}).logging
+    assert settings == LoggingSettings(sync_s=0.0, output_max_mb=1.5)
+    assert logging_settings({**MLXP_DEFAULTS, **settings.as_section()}) == settings
+    assert logging_settings({}) == logging_settings(MLXP_DEFAULTS) == LoggingSettings()
+
+
+def test_a_token_is_a_setting_only_where_it_is_given() -> None:
+    assert "token" not in mlxp_settings({})["logger"]
+    assert mlxp_settings({"logger": {"token": "ab"}})["logger"]["token"] == "ab"

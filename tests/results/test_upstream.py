@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mlxp_nb.core.status import State
+from mlxp_nb.errors import UntrustedArtifactError
 from mlxp_nb.results.frame import RunFrame
 from mlxp_nb.results.reader import Reader
 
@@ -143,10 +144,12 @@ def test_upstreams_queries_find_the_same_runs(
     assert frame.filter(query).ids == tuple(upstream["found"][query])
 
 
-def test_artifacts_are_loaded(frame: RunFrame) -> None:
+def test_artifacts_are_loaded_once_they_are_trusted(frame: RunFrame) -> None:
     checkpoint = frame[0]["artifact.pickle.checkpoint"]
-    assert checkpoint.load() == {"epoch": 2, "weights": [1.0, 2.0]}
-    assert frame[0]["artifact.pickle.deep/table"].load() == [1, 2]
+    with pytest.raises(UntrustedArtifactError, match="have not signed"):
+        checkpoint.load()
+    assert checkpoint.load(trust=True) == {"epoch": 2, "weights": [1.0, 2.0]}
+    assert frame[0]["artifact.pickle.deep/table"].load(trust=True) == [1, 2]
 
 
 def test_curves_are_drawn(frame: RunFrame) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,11 @@ import pytest
 
 from mlxp_nb.core.run import RunRecord
 from mlxp_nb.core.status import Status
-from mlxp_nb.errors import MissingFieldError, RunError
+from mlxp_nb.errors import MissingFieldError, RunError, StoreError
 from mlxp_nb.store import rundir
+from mlxp_nb.worker import session as sessions
 from mlxp_nb.worker.context import Context
-from mlxp_nb.worker.session import Session, Terminated, capture, current
+from mlxp_nb.worker.session import Session, Terminated, current
 
 
 @pytest.fixture
@@ -152,19 +152,194 @@ def test_handlers_and_the_current_run_are_given_back(run: RunRecord) -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_what_c_code_and_children_print_is_captured_and_given_back(
-    run: RunRecord, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with capture(run.paths):
-        os.write(1, b"from c\n")
-        subprocess.run([sys.executable, "-c", "import os; os.write(2, b'child')"], check=True)
-    os.write(1, b"after\n")
-    assert (run.path / "log.stdout").read_text() == "from c\n"
-    assert (run.path / "log.stderr").read_text() == "child"
-    assert capfd.readouterr().out == "after\n"
-
-
 def test_the_history_tells_each_step(run: RunRecord) -> None:
     attempt(run, lambda ctx: None)
     lines = run.paths.events.read_text().splitlines()
     assert [line.split('"event": "')[1].split('"')[0] for line in lines] == ["STARTED", "COMPLETE"]
+
+
+def requeue(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setenv("SLURM_RESTART_COUNT", str(count))
+
+
+def killed(run: RunRecord) -> Session:
+    """An attempt whose process is gone without a word."""
+    session = Session(run.paths).__enter__()
+    session._exit.close()
+    sessions._CURRENT.remove(session)
+    return session
+
+
+def test_a_requeued_job_goes_on_as_the_next_attempt(
+    run: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed(run)
+    for count in (1, 2):
+        requeue(monkeypatch, count)
+        killed(run)
+        assert (info_of(run)["attempt"], info_of(run)["status"]) == (count + 1, "RUNNING")
+    with pytest.raises(RunError, match="is RUNNING"), Session(run.paths):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("end", "may_go_on"),
+    [
+        pytest.param(SystemExit(0), False, id="complete"),
+        pytest.param(ValueError(), True, id="failed"),
+        pytest.param(KeyboardInterrupt(), True, id="cancelled"),
+    ],
+)
+def test_only_a_run_that_is_done_cannot_be_requeued(
+    run: RunRecord, monkeypatch: pytest.MonkeyPatch, end: BaseException, may_go_on: bool
+) -> None:
+    attempt(run, _raise(end))
+    requeue(monkeypatch, 1)
+    info = attempt(run, lambda ctx: None)
+    assert info["status"] == "COMPLETE"
+    assert info["attempt"] == (2 if may_go_on else 1)
+    assert "error" not in info
+
+
+def test_a_job_requeued_before_it_began_is_still_its_first_attempt(
+    run: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requeue(monkeypatch, 1)
+    assert attempt(run, lambda ctx: None)["attempt"] == 1
+
+
+def test_an_old_attempt_is_fenced_off(run: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = killed(run)
+    requeue(monkeypatch, 1)
+    killed(run)
+    context = old.context()
+    assert context.logger is not None
+    with pytest.raises(RunError, match="held by its attempt 2, and this is attempt 1"):
+        context.logger.log_checkpoint({"epoch": 1})
+    assert not list(run.paths.artifacts.iterdir())
+    with pytest.raises(RunError, match="held by its attempt 2"):
+        old._end(None)
+    assert (info_of(run)["attempt"], info_of(run)["status"]) == (2, "RUNNING")
+    assert "COMPLETE" not in run.paths.events.read_text()
+
+
+def test_two_processes_that_begin_at_the_same_moment_do_not_both_end_it(run: RunRecord) -> None:
+    first = killed(run)
+    taken = {**info_of(run), "process_id": os.getpid() + 1}
+    rundir.update_info(run.paths, taken)
+    with pytest.raises(RunError, match="held by another process"):
+        first._end(None)
+    assert info_of(run)["status"] == "RUNNING"
+
+
+def test_metrics_say_which_attempt_wrote_them(
+    run: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def task(ctx: Context) -> None:
+        assert ctx.logger is not None
+        ctx.logger.log_metrics({"x": 1}, "train")
+        raise ValueError
+
+    attempt(run, task)
+    requeue(monkeypatch, 1)
+    attempt(run, task)
+    first, second = (run.path / "metrics" / "train.json").read_text().splitlines()
+    assert "_attempt" not in first
+    assert '"_attempt": 2' in second
+
+
+def test_another_rank_writes_its_metrics_and_nothing_else(run: RunRecord) -> None:
+    info, files = run.paths.info.read_bytes(), sorted(p.name for p in run.paths.metadata.iterdir())
+
+    def task(ctx: Context) -> None:
+        assert ctx.logger is not None
+        ctx.logger.log_metrics({"x": 1}, "train")
+
+    with Session(run.paths, rank=1) as session:
+        session.call(task, None)
+    assert run.paths.info.read_bytes() == info
+    assert sorted(p.name for p in run.paths.metadata.iterdir()) == files
+    assert [path.name for path in (run.path / "metrics").iterdir()] == ["train.r1.json"]
+    assert '"_rank": 1' in (run.path / "metrics" / "train.r1.json").read_text()
+    assert session.info["status"] == "COMPLETE"
+
+
+@contextlib.contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """A real disk that takes no larger file; Python ignores the signal that comes with it."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_run_whose_disk_is_full_ends_failed(run: RunRecord) -> None:
+    def task(ctx: Context) -> None:
+        assert ctx.logger is not None
+        for step in range(10_000):
+            ctx.logger.log_metrics({"x": step}, "train")
+
+    with file_size_limit(8192):
+        info = attempt(run, task)
+    assert (info["status"], info["error"]["type"]) == ("FAILED", "StoreError")
+    assert "nothing of the record was added" in info["error"]["message"]
+    text = (run.path / "metrics" / "train.json").read_text()
+    assert text.endswith("}\n")
+    assert "FAILED" in run.paths.events.read_text()
+
+
+def test_a_history_that_cannot_be_written_does_not_end_the_run(
+    run: RunRecord, caplog: pytest.LogCaptureFixture
+) -> None:
+    run.paths.events.mkdir()
+    assert attempt(run, lambda ctx: None)["status"] == "COMPLETE"
+    assert "STARTED is not in the history" in caplog.text
+
+
+def test_a_run_that_cannot_be_recorded_as_begun_does_not_begin(run: RunRecord) -> None:
+    rundir.update_info(run.paths, {**run.info, "overrides": ["x" * 5000]})
+    with file_size_limit(5000), pytest.raises(StoreError), Session(run.paths):
+        pytest.fail("it began")
+    info = info_of(run)
+    assert (info["status"], info["error"]["type"]) == ("FAILED", "StoreError")
+    assert current() is None
+
+
+def test_records_that_the_disk_did_not_confirm_fail_a_run_that_returned(run: RunRecord) -> None:
+    def task(ctx: Context) -> None:
+        assert ctx.logger is not None
+        ctx.logger.log_metrics({"x": 1}, "train")
+        os.close(ctx.logger._open["train"]._descriptor)
+
+    with pytest.raises(StoreError, match="did not confirm"), Session(run.paths) as session:
+        session.call(task, None)
+    info = info_of(run)
+    assert (info["status"], info["end"]["exit_code"]) == ("FAILED", 1)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param("x" * 3_000_000, id="large"),
+        pytest.param("name\udcff", id="not-utf-8"),
+        pytest.param("a\0b\x1b[31m\u2028", id="control-characters"),
+    ],
+)
+def test_a_record_can_be_read_whatever_the_error_says(run: RunRecord, message: str) -> None:
+    attempt(run, _raise(ValueError(message)))
+    record = rundir.read(run.path.parent, run.id)
+    assert record.problem is None
+    assert record.info["status"] == "FAILED"
+    assert record.info["error"]["message"].startswith(message[:1])
+
+
+def test_what_a_killed_attempt_left_aside_is_swept(
+    run: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed(run)
+    (run.paths.metadata / ".tmp-abc").write_text("half")
+    requeue(monkeypatch, 1)
+    attempt(run, lambda ctx: None)
+    assert not list(run.path.rglob(".tmp-*"))
